@@ -19,6 +19,7 @@ const STEPS = [
   'verify-mirror',
   'publish-cloud',
   'point-cloud',
+  'record-staging',
   'pages-cloud',
 ] as const;
 

@@ -80,6 +80,10 @@ it('a key that comes later signs earlier builds as well: files, images that are 
 
   // The old key goes, and what it signed is looked at with the new one.
   await signWith(next);
+  // People would go on being given the old key until something is built.
+  const offered = await world.nightly('publish', '--reconcile');
+  expect(offered.stdout).toContain('put get/nightly.gpg: it is not what the stream signs with\n');
+  expect((await world.nightly('publish', '--reconcile')).stdout).toContain('nothing to repair');
   const verified = await world.nightly('verify', '--images');
   expect(verified.stdout).toContain(`ok      build ${first?.['buildid']} x86_64, signatures: 9 files`);
   expect(verified.stdout).not.toContain('no longer in use');

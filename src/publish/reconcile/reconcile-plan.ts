@@ -20,6 +20,8 @@ export interface ReconcilePlan {
   readonly remove: readonly { readonly path: string; readonly why: string }[];
   /** What lacks a signature of some key, and gets it. */
   readonly sign: readonly string[];
+  /** Public keys that are not those that the streams sign with, and are put anew. */
+  readonly keys: readonly string[];
   /** What the release log has no entry of, and gets one: the log began later. */
   readonly log: readonly string[];
   /** Refs that are set anew, together with the summary and its signature. */
@@ -69,10 +71,10 @@ export interface Unrepairable {
 }
 
 /** Whether there is nothing to do. What cannot be repaired, and foreign files, do not count. */
-export function isSound({ phases, flips, index, remove, sign, log }: ReconcilePlan): boolean {
+export function isSound({ phases, flips, index, remove, sign, keys, log }: ReconcilePlan): boolean {
   return (
     phases.every(({ files }) => files.length === 0) &&
-    [flips, index, remove, sign, log].every((list) => list.length === 0)
+    [flips, index, remove, sign, keys, log].every((list) => list.length === 0)
   );
 }
 
@@ -98,6 +100,7 @@ export function planLines(plan: ReconcilePlan): string[] {
   for (const { id, arch } of plan.index) lines.push(`name build ${id} ${arch} in builds.json`);
   for (const what of plan.log) lines.push(`log ${what}: the release log does not have it`);
   for (const what of plan.sign) lines.push(`sign ${what}: it lacks a signature`);
+  for (const path of plan.keys) lines.push(`put ${path}: it is not what the stream signs with`);
   for (const { what, why, hint } of plan.unrepairable) lines.push(`cannot repair ${what}: ${why}. ${hint}`);
   for (const path of plan.foreign) lines.push(`leave alone ${path}: not ours`);
   if (plan.unneeded > 0) lines.push(`${plan.unneeded} objects are needed by nothing that is known here`);

@@ -34,6 +34,8 @@ export interface ReconcileRequest {
   readonly unsigned?: readonly string[];
   /** Names of what the release log has no entry of. */
   readonly unlogged?: readonly string[];
+  /** Public keys there that are not those that the streams sign with. */
+  readonly oldKeys?: readonly string[];
   /** What lacks a signature and gets none from here. */
   readonly unvouched?: readonly Unrepairable[];
   /** Read everything back over the public URL and compare contents, not only sizes. */
@@ -99,6 +101,7 @@ export async function planReconcile(request: ReconcileRequest, task: Task): Prom
       ...(await partialMarks(listing.files.keys(), contents)),
     ],
     sign: request.unsigned ?? [],
+    keys: request.oldKeys ?? [],
     log: request.unlogged ?? [],
     flips,
     index: builds.index,

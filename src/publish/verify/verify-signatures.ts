@@ -69,7 +69,7 @@ async function inspectOfferedKey(
 ): Promise<void> {
   const path = keyPath(name);
   const hint =
-    'The next build puts the key there that the stream signs with; find out who changed it if nobody rotated keys.';
+    'Find out who changed it if nobody rotated keys; "atomic-nightly publish --reconcile", and the next build, put the key there that the stream signs with.';
   await attempt(report, path, hint, task.signal, async () => {
     const offered = await files.get(path);
     if (!offered) return;

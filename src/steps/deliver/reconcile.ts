@@ -12,6 +12,7 @@ import { updateRecord } from '../../publish/publish-files.ts';
 import type { ReconcilePlan } from '../../publish/reconcile/reconcile-plan.ts';
 import { planReconcile, type ReconcileRepairs, reconcileTarget } from '../../publish/reconcile/reconcile-target.ts';
 import { BUILD_INDEX, INDEX_PATH } from '../../published/build-index.ts';
+import { keyPath } from '../../published/paths.ts';
 import { streamSigners } from '../../run/project.ts';
 import { type StreamRefs, streamsOn } from '../../run/streams-on.ts';
 import { jointSigner } from '../../signing/open-signer.ts';
@@ -20,6 +21,7 @@ import { isSignedByAll } from '../../signing/verify-detached.ts';
 import { openTarget } from '../../targets/open-target.ts';
 import type { Target } from '../../targets/target.ts';
 import { logBuildHere } from '../log/log-build.ts';
+import { findOldKeys, offerKeys } from './offered-keys.ts';
 import { indexSigning, withBuilds } from './publish-build.ts';
 import { publishVerifier } from './publish-pages.ts';
 import { targetSigning } from './record-signing.ts';
@@ -56,6 +58,7 @@ export async function reconcile(
   const signer = signing[0] && jointSigner(signing[0].signers);
   const unsigned = await findUnsigned(config, signing, { target, builds: signBuilds }, task);
   const unlogged = await findUnlogged(config, streams, { target, pages: targetConfig.pages }, task);
+  const oldKeys = targetConfig.pages === false ? [] : await findOldKeys(signing, target, task);
   const imagesSeconds = targetConfig.retention?.imagesSeconds;
   const trust = recordTrust(config, target.name, task);
   const request = {
@@ -76,6 +79,7 @@ export async function reconcile(
     unsigned: unsignedNames(unsigned, config.work),
     unvouched: unsigned.unvouched,
     unlogged: unloggedNames(unlogged),
+    oldKeys: oldKeys.map(({ stream }) => keyPath(stream)),
     isSigned: async (summary: Uint8Array, signature: Uint8Array) => {
       const packets = signaturesIn(signature);
       for (const { signers } of signing) if (await isSignedByAll(signers, summary, packets, task)) return true;
@@ -94,6 +98,7 @@ export async function reconcile(
   }
   const plan = await reconcileTarget(request, repairs({ config, repo, target, signer, log }, task), task);
   await signPointersAgain(config, signing, target, task);
+  await offerKeys(oldKeys, config, target, task);
   return plan;
 }
 

@@ -70,6 +70,7 @@ LIST
 /usr/bin/vagrant vagrant -
 /usr/sbin/mosquitto mosquitto mosquitto
 /usr/bin/mosquitto_sub mosquitto-clients mosquitto
+/usr/lib/rabbitmq/bin/rabbitmq-server rabbitmq-server rabbitmq-server
 /usr/bin/openssl openssl openssl
 /usr/bin/xmllint libxml2-utils libxml2
 /usr/bin/checkisomd5 isomd5sum isomd5sum

@@ -5,7 +5,10 @@ import { filePath } from './values.ts';
 /** URL of an MQTT broker that runs already. */
 export const brokerUrl = z
   .string()
-  .regex(/^(mqtts?|wss?):\/\/[^\s/@]+/, 'must be mqtt://host, mqtts://host or ws(s)://host, without a password');
+  .regex(
+    /^(mqtts?|wss?):\/\/[^\s/@]+(\/\S*)?$/,
+    'must be mqtt://host, mqtts://host or ws(s)://host, without a password',
+  );
 
 /** Makes the keys that say as whom a broker is used, and whom to trust there. */
 export const brokerLogin = (here: Here) => ({

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { didYouMean } from '../base/nearest.ts';
 import { block, type Here } from './block.ts';
 import type { Breach, WrittenAt } from './breach.ts';
-import { hubMessagesSchema } from './hub-messages.ts';
+import { checkHubMessages, hubMessagesSchema } from './hub-messages.ts';
 import { checkPassphrase } from './private-keys.ts';
 import { signingKey } from './signing.ts';
 import { ARCH, partNames } from './tag-pattern.ts';
@@ -133,7 +133,7 @@ export function checkContent({ content, targetNames, written }: Parts): Breach[]
       ...(rule.source ? checkPlace(rule, rule.source, false, [...path, 'source'], targetNames) : []),
     ];
   });
-  return [...koji, ...keys, ...rules, ...samePlaces(content.rules)];
+  return [...koji, ...keys, ...rules, ...samePlaces(content.rules), ...checkHubMessages(content.messages)];
 }
 
 type Path = readonly (string | number)[];

@@ -127,3 +127,39 @@ describe('the content block', () => {
     expect(faultsOf(`{${keys}, rules: [${RULE}]}`)).toContain('content.keys.storage.passphrase-env: is one too many');
   });
 });
+
+describe('the bus', () => {
+  const faults = (messages: string): string[] =>
+    faultsOf(`{${KEYS}, rules: [${RULE}], messages: ${messages}}`)
+      .split('\n')
+      .flatMap((line) => / content\.(messages\b.*)$/.exec(line)?.[1] ?? []);
+
+  it.each([
+    "{broker: 'mqtts://bus.example.org'}",
+    "{broker: 'wss://bus.example.org/mqtt', topic: 'koji/+/#'}",
+    "{broker: 'amqps://bus.example.org/%2Fpubsub', topic: 'org.fedoraproject.*.buildsys.#', exchange: zmq.topic}",
+    "{broker: 'amqp://[::1]:5673', protocol: amqp-0-9-1, topic: '#'}",
+    "{broker: 'amqps://umb.example.org', protocol: amqp-1.0, topic: 'queue://Consumer.a.b.VirtualTopic.eng.brew.>'}",
+  ])('%s', (messages) => {
+    expect(faults(messages)).toEqual([]);
+  });
+
+  it('what does not go together is named, all of it at once', () => {
+    expect(faults("{broker: 'mqtt://h', topic: 'koji/#/x', exchange: e}")).toEqual([
+      'messages.topic: must be a topic, with "+" for a level and "#" at the end.',
+      'messages.exchange: is of AMQP 0-9-1 alone; leave it out.',
+    ]);
+    expect(faults("{broker: 'amqp://h', topic: 'a..b', status-topic: cbs-signing}")).toEqual([
+      'messages.topic: must be words joined by ".", with "*" for one and "#" for any number of them.',
+      'messages.status-topic: can be told over MQTT alone; leave it out.',
+    ]);
+    expect(faults("{broker: 'amqps://h'}")).toEqual([
+      expect.stringMatching(/^messages: needs topic, which must be words/),
+    ]);
+    expect(faults("{broker: 'mqtt://h', protocol: amqp-1.0, topic: q}")).toEqual([
+      'messages.protocol: is "amqp-1.0", and the address of the broker is of another: mqtt://h.',
+    ]);
+    expect(faults("{broker: 'amqp://user:secret@h', topic: q}").join()).toContain('without a password');
+    expect(faults("{broker: 'stomp://h', topic: q}").join()).toContain('amqp(s)://host');
+  });
+});

@@ -191,6 +191,6 @@ notify:
   expect(subjectsIn(mailsIn(smtp.lines))).toEqual([
     `lab nightly: signing key ${key.fingerprint} expires in 30 days`,
     ...Array(failures).fill(expect.stringMatching(/^lab nightly \d+_\d+ failed in repositories/)),
-    `lab nightly ${good} has recovered, 2 upgraded`,
+    `lab nightly ${good} has recovered, 2 upgraded (security: 2 important)`,
   ]);
 });

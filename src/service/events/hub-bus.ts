@@ -1,11 +1,11 @@
-import { connect, type IClientOptions } from 'mqtt';
-import { definedOnly } from '../../base/defined-only.ts';
 import { oneLine } from '../../base/one-line.ts';
 import type { Config } from '../../config/config.ts';
+import { busProtocol, type HubMessagesConfig } from '../../config/hub-messages.ts';
 import { readHubMessage } from '../../content/hub-message.ts';
 import type { ServiceControl } from '../control.ts';
 import { rateLimit } from '../http/rate-limit.ts';
 import type { ServiceLog } from '../service-log.ts';
+import type { BusConnection, BusEvents, BusPlace } from './bus-connection.ts';
 import { oneAtATime } from './one-at-a-time.ts';
 
 /** Dropped messages that are logged in a minute. */
@@ -28,8 +28,7 @@ export interface HubBus {
 }
 
 /**
- * Follows the bus, and connects again whenever it goes away. The session is persistent: a broker keeps what comes while the
- * service is down (mosquitto: 1000 messages of a client; what it drops beyond that the poll finds).
+ * Follows the bus, whatever it speaks, and connects again whenever it goes away. What a broker drops meanwhile the poll finds.
  * @throws NightlyError `config` when a file cannot be read.
  */
 export async function followHubBus(
@@ -39,43 +38,69 @@ export async function followHubBus(
 ): Promise<HubBus | undefined> {
   const messages = content?.messages;
   if (!messages) return undefined;
-  const { broker, topic, clientId = `atomic-nightly-${name}`, user, statusTopic } = messages;
-  const options: IClientOptions = {
-    ...{ clientId, clean: false, reconnectPeriod: 5000 },
-    ...definedOnly({
-      username: user,
-      password: await control.read('koji-bus-password'),
-      ca: await control.read('koji-bus-ca'),
-      cert: await control.read('koji-bus-cert'),
-      key: await control.read('koji-bus-key'),
-    }),
+  const { broker, clientId = `atomic-nightly-${name}`, user, statusTopic } = messages;
+  const place: BusPlace = {
+    ...{ broker, clientId, user, topic: messages.topic ?? 'koji' },
+    password: await control.read('koji-bus-password'),
+    ca: await control.read('koji-bus-ca'),
+    cert: await control.read('koji-bus-cert'),
+    key: await control.read('koji-bus-key'),
   };
-  const client = connect(broker, options);
   const logged = rateLimit(LOGGED_A_MINUTE, 60_000);
   const pass = oneAtATime(async (tag) => control.heard(tag));
-  let [received, dropped] = [0, 0];
-
-  client.on('message', (_topic, payload) => {
-    received += 1;
-    const read = readHubMessage(payload);
-    if ('tag' in read) return pass(read.tag);
-    dropped += 1;
-    if (logged.take('') === 0) log(`content: a message on ${broker} was dropped: ${read.dropped}`);
-  });
-  client.on('connect', () => {
-    client.subscribe(topic, { qos: 2 }, (error) => log(`content: ${error?.message ?? `connected to ${broker}`}`));
-  });
-  client.on('error', (error) => log(`content: ${broker}: ${oneLine(error.message)}`));
-
-  const status =
-    statusTopic === undefined ? undefined : tellStatus(control, (text) => client.publish(statusTopic, text));
-  return {
-    counts: () => ({ connected: client.connected, received, dropped }),
-    async stop() {
-      clearInterval(status);
-      await client.endAsync(true);
+  let [received, dropped, isAway] = [0, 0, false];
+  const events: BusEvents = {
+    message(payload) {
+      received += 1;
+      const read = readHubMessage(payload);
+      if ('tag' in read) return pass(read.tag);
+      dropped += 1;
+      if (logged.take('') === 0) log(`content: a message on ${broker} was dropped: ${read.dropped}`);
+    },
+    up() {
+      isAway = false;
+      log(`content: connected to ${broker}`);
+    },
+    down(why) {
+      // Once, however often it is tried until it is back.
+      if (!isAway) log(`content: ${broker}: ${oneLine(why)}; it is tried again until it is back`);
+      isAway = true;
     },
   };
+  const { connection, status } = await connected(place, messages, events, (publish) =>
+    statusTopic === undefined ? undefined : tellStatus(control, (text) => publish(statusTopic, text)),
+  );
+  return {
+    counts: () => ({ connected: connection.connected(), received, dropped }),
+    async stop() {
+      clearInterval(status);
+      await connection.stop();
+    },
+  };
+}
+
+/** Each protocol's library is loaded where it is spoken. */
+async function connected(
+  place: BusPlace,
+  messages: HubMessagesConfig,
+  events: BusEvents,
+  tell: (publish: (topic: string, text: string) => void) => NodeJS.Timeout | undefined,
+): Promise<{ readonly connection: BusConnection; readonly status?: NodeJS.Timeout | undefined }> {
+  switch (busProtocol(messages)) {
+    case 'amqp-0-9-1': {
+      const { followAmqp } = await import('./amqp-bus.ts');
+      return { connection: await followAmqp({ ...place, exchange: messages.exchange ?? 'amq.topic' }, events) };
+    }
+    case 'amqp-1.0': {
+      const { followAmqp1 } = await import('./amqp1-bus.ts');
+      return { connection: followAmqp1(place, events) };
+    }
+    case 'mqtt': {
+      const { followMqtt } = await import('./mqtt-bus.ts');
+      const connection = followMqtt(place, events);
+      return { connection, status: tell(connection.publish) };
+    }
+  }
 }
 
 /**

@@ -1,68 +1,17 @@
-import { join } from 'node:path';
-import { expect, it, onTestFinished, vi } from 'vitest';
-import { parseConfig } from '../../../src/config/load.ts';
+import { expect, it, vi } from 'vitest';
 import { run } from '../../../src/programs/exec.ts';
-import type { ContentStatus } from '../../../src/service/content/content-service.ts';
-import type { ServiceControl } from '../../../src/service/control.ts';
-import { followHubBus, type HubBus } from '../../../src/service/events/hub-bus.ts';
+import { busListener } from '../../support/bus-listener.ts';
 import { startMosquitto } from '../../support/mosquitto.ts';
 import { temporaryFolder } from '../../support/tmp.ts';
 
 const TAG = 'storage7-gluster-7-release';
 const until = (check: () => void) => vi.waitFor(check, { timeout: 60_000, interval: 20 });
 
-/** What the bus is followed with, and what came of it. */
-function listener(dir: string, messages: string) {
-  const config = parseConfig(
-    `name: mini
-targets: {mirror: {type: directory, path: ./mirror, url: 'https://example.org/'}}
-streams: {nightly: {treefile: host.yaml, targets: [mirror]}}
-koji: {server: 'https://koji.example.org/kojihub', topurl: 'https://koji.example.org/kojifiles'}
-content:
-  keys: {storage: {type: openpgp, key-file: ./storage.key}}
-  messages: ${messages}
-  rules: [{tags: <sig><release>-<project>-release, level: release, target: mirror, path: <release>/<sig>/<arch>/<project>}]
-`,
-    join(dir, 'atomic-nightly.yaml'),
-    { rules: false },
-  );
-  const heard: string[] = [];
-  const log: string[] = [];
-  let status: ContentStatus = { tags: [], problems: [] };
-  const control: ServiceControl = {
-    ...{ jobs: () => ({ waiting: 0, active: 0 }), draining: () => false, nextRuns: () => [] },
-    ...{
-      holder: async () => undefined,
-      unreadiness: async () => [],
-      keyExpiries: async () => [],
-      standingProblems: async () => [],
-    },
-    trigger: async () => new Date(0),
-    content: () => status,
-    heard: (tag) => void heard.push(tag),
-    askContent: async () => undefined,
-    read: async () => undefined,
-  };
-  return {
-    heard,
-    log,
-    set: (now: ContentStatus) => {
-      status = now;
-    },
-    async follow(): Promise<HubBus> {
-      const bus = await followHubBus(config, control, (sentence) => void log.push(sentence));
-      if (!bus) throw new Error('no bus');
-      onTestFinished(() => bus.stop());
-      return bus;
-    },
-  };
-}
-
 it('C2: messages are hints, 300 of a tag at once are few of them; what names no tag is dropped, counted and logged', async () => {
   const dir = temporaryFolder();
   const broker = await startMosquitto(dir);
   const port = new URL(broker.url).port;
-  const { follow, heard, log } = listener(dir, `{broker: '${broker.url}'}`);
+  const { follow, heard, log } = busListener(dir, `{broker: '${broker.url}'}`);
   const bus = await follow();
   await until(() => expect(log).toContain(`content: connected to ${broker.url}`));
   const lines = Array.from({ length: 300 }, () => JSON.stringify({ action: 'postTag', tag: TAG }));
@@ -79,7 +28,7 @@ it('C2: messages are hints, 300 of a tag at once are few of them; what names no 
 it('what was sent while the service was down is heard when it is back: the session is persistent', async () => {
   const dir = temporaryFolder();
   const broker = await startMosquitto(dir);
-  const { follow, heard, log } = listener(dir, `{broker: '${broker.url}', topic: 'koji/+'}`);
+  const { follow, heard, log } = busListener(dir, `{broker: '${broker.url}', topic: 'koji/+'}`);
   const first = await follow();
   await until(() => expect(log).toHaveLength(1));
   await first.stop();
@@ -94,7 +43,7 @@ it('what was sent while the service was down is heard when it is back: the sessi
 it('the beginning and the end of the processing of a tag are told as the signing service of CBS did', async () => {
   const dir = temporaryFolder();
   const broker = await startMosquitto(dir);
-  const { follow, log, set } = listener(dir, `{broker: '${broker.url}', status-topic: cbs-signing}`);
+  const { follow, log, set } = busListener(dir, `{broker: '${broker.url}', status-topic: cbs-signing}`);
   await follow();
   await until(() => expect(log).toHaveLength(1));
   const waiting = { tag: 'cloud8s-openstack-yoga-release', running: false, failures: 0, due: 1 };

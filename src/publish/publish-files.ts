@@ -1,4 +1,7 @@
+import { copyFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
+import { makeFolder, withTemporaryFolder } from '../base/files.ts';
 import { formatBytes, formatCount } from '../base/format.ts';
 import { armoredSignature, signaturePacketsIn } from '../base/openpgp-packets.ts';
 import { type RecordFormat, recordText } from '../base/read-record.ts';
@@ -32,9 +35,20 @@ export async function publishFiles(
   const kept = fixed.filter((path) => !remade.includes(path));
   const sent = await target.send(root, kept, { immutable: true }, task);
   const replaced = await target.send(root, remade, { immutable: true, replace: true }, task);
-  await target.send(root, records, { immutable: false }, task);
+  await sendAsTheyAre(root, records, target, task);
   const bytes = formatBytes(sent.bytes + replaced.bytes);
   task.say(`${formatCount(fixed.length + records.length, 'file')}, ${bytes} to ${target.describe()}`);
+}
+
+/** Sends copies of files, since logs and journals grow meanwhile: by steps that run side by side, and by the very step that sends them. */
+async function sendAsTheyAre(root: string, paths: readonly string[], target: Target, task: Task): Promise<void> {
+  await withTemporaryFolder(async (folder) => {
+    for (const path of paths) {
+      await makeFolder(join(folder, dirname(path)));
+      await copyFile(join(root, path), join(folder, path));
+    }
+    await target.send(folder, paths, { immutable: false }, task);
+  });
 }
 
 /**

@@ -1,13 +1,15 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { armoredSignature } from '../../src/base/openpgp-packets.ts';
 import { run } from '../../src/programs/exec.ts';
+import { openSigner } from '../../src/signing/open-signer.ts';
 import { replaceFile } from '../support/reconcile.ts';
 import { makeReleaseWorld, night, RELEASE_REF, recordOf, releasing } from '../support/release-world.ts';
 import { signedFiles } from '../support/signed-files.ts';
 import { makeSigningKey } from '../support/signing-key.ts';
 import { standInGuest } from '../support/stand-in-guest.ts';
-import { temporaryFolder } from '../support/tmp.ts';
+import { temporaryFolder, testTask } from '../support/tmp.ts';
 import { runCli } from '../support/world.ts';
 
 it('a target that gets only the tree of releases, and one that gets only their images, are verified, repaired and pruned as what they are', async () => {
@@ -78,6 +80,10 @@ it('a target that gets only the tree of releases, and one that gets only their i
     const meta = join(cloud, 'builds', id, 'x86_64/meta.json');
     const old = { ...JSON.parse(await readFile(meta, 'utf8')), 'ostree-timestamp': '2026-01-01T00:00:00Z' };
     await replaceFile(meta, JSON.stringify(old));
+    // A record without a good signature says nothing of its age.
+    const signer = openSigner({ type: 'gpg-agent', home: key.home, key: key.key });
+    const signature = await signer.sign(Buffer.from(JSON.stringify(old)), testTask(dir));
+    await replaceFile(`${meta}.asc`, armoredSignature(signature));
   }
   const config = await readFile(world.config, 'utf8');
   const kept = `, retention: {refs: {}, images: 1m, logs: 1m}}`;
@@ -86,14 +92,11 @@ it('a target that gets only the tree of releases, and one that gets only their i
   expect(await there(first, 'images')).toHaveLength(2);
   const pruned = await cli('prune', 'cloud');
   expect(pruned.stderr).not.toContain('✗');
-  expect(pruned).toMatchObject({ code: 0, stdout: expect.stringContaining('images and logs: ') });
+  expect(pruned).toMatchObject({ code: 0, stdout: expect.stringMatching(/images and logs +\d+/) });
   expect([await there(first, 'images'), await there(first, 'logs')]).toEqual([[], []]);
   expect(await there(unreleased.build, 'images')).toHaveLength(2);
   const boxes = await readFile(join(cloud, 'vagrant/mini-release.json'), 'utf8');
   expect(JSON.parse(boxes).versions).toHaveLength(1);
   const { bad, alone } = await signedFiles({ ...world, published: cloud }, dir, key.publicKeyFile);
-  expect({ bad, alone }).toEqual({
-    bad: [first, unreleased.build].map((id) => `builds/${id}/x86_64/meta.json`),
-    alone: [],
-  });
+  expect({ bad, alone }).toEqual({ bad: [], alone: [] });
 });

@@ -94,7 +94,7 @@ test('list, diff, show and cycle tell which night to promote', async () => {
   const cycle = await story.ask<{ candidate: { build: string } }>('cycle');
   expect(await must('cycle')).toContain(`not promoted yet: atomic-nightly promote ${id}`);
   expect(cycle.candidate.build).toBe(id);
-  expect(await must('show', id)).toMatch(/Newer packages since[\s\S]* less /);
+  expect(await must('show', id)).toMatch(/Security updates since[\s\S]* less /);
 });
 
 test('the night that is due is promoted, and reworked with an update that came since', async () => {
@@ -104,7 +104,8 @@ test('the night that is due is promoted, and reworked with an update that came s
   const attempt = await newestBuild();
 
   const shown = await story.ask<{ 'atomic-nightly.updates-since': UpdatesSince }>('show', attempt.buildid);
-  const less = shown['atomic-nightly.updates-since'].newer.find(({ name }) => name === 'less');
+  const { advisories } = shown['atomic-nightly.updates-since'];
+  const less = advisories.flatMap(({ packages }) => packages).find(({ name }) => name === 'less');
   const nevra = `less-${less?.to}`;
   expect(parseNevra(nevra)).toBeDefined();
   await story.configure({ images: [] });

@@ -58,7 +58,7 @@ describe.skipIf(whyNoRadosgw())('S3: upkeep', () => {
     const deletes = requests.filter((request) => /^DELETE|^POST .*\?delete/.test(request));
     expect(deletes.every((request) => request.startsWith('POST'))).toBe(true);
     expect(deletes).toHaveLength(plan.stages.length);
-    expect(requests.length).toBeLessThan(60);
+    expect(requests.length).toBeLessThan(70);
 
     await expect(look(`repo/${objectPath(first, 'commit')}`)).rejects.toThrow();
     expect(await pullAll(join(bed.dir, 'after'))).toEqual([third, second]);

@@ -74,6 +74,7 @@ export async function bootMachine(
       const [, state] = await tried('systemctl', 'is-active', 'basic.target');
       return state === 'active' ? true : undefined;
     },
+    () => said.length,
   );
   return {
     tried,
@@ -81,8 +82,15 @@ export async function bootMachine(
   };
 }
 
-async function until<Value>(what: () => string, look: () => Promise<Value | undefined>): Promise<Value> {
-  for (let tries = 0; tries < 300; tries += 1) {
+/** Waits for as long as there is progress, and a minute. */
+async function until<Value>(
+  what: () => string,
+  look: () => Promise<Value | undefined>,
+  progress: () => number = () => 0,
+): Promise<Value> {
+  let [seen, tries] = [progress(), 0];
+  for (; tries < 600; tries += 1) {
+    if (progress() !== seen) [seen, tries] = [progress(), 0];
     const value = await look().catch(() => undefined);
     if (value !== undefined) return value;
     await sleep(100);

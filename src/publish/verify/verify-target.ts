@@ -6,6 +6,7 @@ import type { Task } from '../../base/task.ts';
 import type { TargetUse } from '../../config/lookup.ts';
 import type { ClientTrust } from '../../programs/ostree-client.ts';
 import { INDEX_PATH } from '../../published/build-index.ts';
+import { pointerPaths } from '../../published/stream-files.ts';
 import { DOUBTED_CLOCK_HINT, doubtedClock } from '../../run/doubted-clock.ts';
 import { type PublicFiles, publicFiles } from './public-http.ts';
 import { inspectBuilds, type PublishedBuild } from './verify-builds.ts';
@@ -74,10 +75,12 @@ async function inspectWaiting(
   }
 }
 
-/** Whether there is neither a repository nor an index of builds. */
-async function hasNothing(files: PublicFiles): Promise<boolean> {
-  const found = await Promise.all(['repo/summary', 'repo/config', INDEX_PATH].map((path) => files.get(path)));
-  return found.every((one) => one === undefined);
+/** Whether there is neither a repository nor an index of builds, nor a file that leads to builds of a stream. */
+async function hasNothing(files: PublicFiles, streams: readonly InspectStream[]): Promise<boolean> {
+  for (const path of ['repo/summary', 'repo/config', INDEX_PATH, ...streams.flatMap(pointerPaths)]) {
+    if ((await files.get(path)) !== undefined) return false;
+  }
+  return true;
 }
 
 /** Reads the summary of a target and reports how many refs it names. */
@@ -120,7 +123,7 @@ export async function inspectTarget(
   const hasBuilds = streams.length === 0 || streams.some(({ use }) => use.builds);
   if (!hasTree) report.ok('summary', 'no tree is published here');
   if (onlyRef === undefined) {
-    const isEmpty = await attempt(report, 'target', RECONCILE_HINT, task.signal, () => hasNothing(files));
+    const isEmpty = await attempt(report, 'target', RECONCILE_HINT, task.signal, () => hasNothing(files, streams));
     if (isEmpty && streams.every((one) => one.unpublished)) report.ok('target', emptyText(streams));
     else if (isEmpty) report.fault('target', `nothing of the target is at ${url}`, ELSEWHERE_HINT);
     if (isEmpty !== false) return ok;

@@ -1,8 +1,9 @@
 import { NightlyError } from '../base/errors.ts';
 import { formatCount } from '../base/format.ts';
 import type { Task } from '../base/task.ts';
-import type { Config, ContentConfig } from '../config/config.ts';
+import type { Config, ContentConfig, KojiConfig } from '../config/config.ts';
 import type { Assignment } from '../content/assign-tags.ts';
+import { tryBus } from '../content/bus/open-bus.ts';
 import { findTags } from '../content/find-tags.ts';
 import { openKoji } from '../content/open-koji.ts';
 import type { Hub } from '../koji/hub.ts';
@@ -14,9 +15,26 @@ import type { CheckResult } from './doctor-check.ts';
 /** Doctor is asked whether the hub is there now, and waits for no maintenance. */
 const IMPATIENT = { retryMs: 1000, tries: 2, offlineMs: 0, mostOfflineMs: 0 };
 
-/** Whether the hub answers, who logs in there may sign, every tag that the rules fit has one place, and its key signs for its release. */
+/** A broker answers at once, or is slow for nobody's good. */
+const BUS_LIMIT_MS = 60_000;
+
+/** Whether the hub and its bus answer, who logs in there may sign, every tag that the rules fit has one place, and its key signs for its release. */
 export async function checkKoji({ koji, content }: Config, task: Task): Promise<CheckResult[]> {
   if (koji === undefined) return [];
+  return [...(await checkHub({ koji, content }, task)), ...(await checkBus(content, task))];
+}
+
+async function checkBus(content: ContentConfig | undefined, task: Task): Promise<CheckResult[]> {
+  const messages = content?.messages;
+  if (messages === undefined) return [];
+  const signal = AbortSignal.any([task.signal, AbortSignal.timeout(BUS_LIMIT_MS)]);
+  return [await checking('koji bus', task, async () => tryBus(messages, signal).then(() => messages.broker))];
+}
+
+async function checkHub(
+  { koji, content }: { readonly koji: KojiConfig; readonly content: ContentConfig | undefined },
+  task: Task,
+): Promise<CheckResult[]> {
   const hub = openKoji(koji, task, IMPATIENT);
   try {
     const there = await checking(

@@ -3,6 +3,7 @@ import { NightlyError } from '../base/errors.ts';
 import { readTextIfExists } from '../base/files.ts';
 import { type FilePurpose, readPublicFile, readSecretText } from '../base/secret-file.ts';
 import type { Config } from '../config/config.ts';
+import { BUS_FILES, readBusFile } from '../content/bus/bus-files.ts';
 import { readLogo } from '../reports/pages/brand.ts';
 import { lockHolder } from '../run/lock-holder.ts';
 import type { LockHolder } from '../run/run-lock.ts';
@@ -19,10 +20,7 @@ export const LISTENER_FILES = [
   'mqtt-users',
   'mqtt-password',
   'mqtt-ca',
-  'koji-bus-password',
-  'koji-bus-ca',
-  'koji-bus-cert',
-  'koji-bus-key',
+  ...BUS_FILES,
   'logo',
 ] as const;
 export type ListenerFile = (typeof LISTENER_FILES)[number];
@@ -79,17 +77,6 @@ const MQTT_CA: Omit<FilePurpose, 'exposed'> = {
   missing: 'Correct "service.mqtt.ca-file" in the configuration, or put the file there.',
 };
 
-const bus = (what: string, key: string): FilePurpose => ({
-  what,
-  code: 'config',
-  exposed: 'have another one made',
-  missing: `Correct "content.messages.${key}" in the configuration, or put the file there.`,
-});
-const BUS_PASSWORD = bus('password file of the message bus', 'password-file');
-const BUS_KEY = bus('key of the client certificate', 'key-file');
-const BUS_CA = bus('file of certificates to trust', 'ca-file');
-const BUS_CERT = bus('client certificate', 'cert-file');
-
 /** Returns the control of a service in this process. */
 export function localControl(config: Config, service: Service, content?: ContentService): ServiceControl {
   return {
@@ -135,18 +122,11 @@ async function readListenerFile({ service, content, pages }: Config, file: Liste
         ? (await readPublicFile(mqtt.caFile, MQTT_CA)).toString('utf8')
         : systemCa()?.toString('utf8');
     case 'koji-bus-password':
-      return ifNamed(content?.messages?.passwordFile, (path) => readSecretText(path, BUS_PASSWORD));
     case 'koji-bus-key':
-      return ifNamed(content?.messages?.keyFile, (path) => readSecretText(path, BUS_KEY));
     case 'koji-bus-ca':
-      return content?.messages?.caFile === undefined
-        ? systemCa()?.toString('utf8')
-        : (await readPublicFile(content.messages.caFile, BUS_CA)).toString('utf8');
+    case 'koji-bus-cert':
+      return readBusFile(content?.messages, file);
     case 'logo':
       return ifNamed(pages?.logo, async (path) => (await readLogo(path)).content.toString('base64'));
-    case 'koji-bus-cert':
-      return ifNamed(content?.messages?.certFile, async (path) =>
-        (await readPublicFile(path, BUS_CERT)).toString('utf8'),
-      );
   }
 }

@@ -1,11 +1,11 @@
 import { oneLine } from '../../base/one-line.ts';
 import type { Config } from '../../config/config.ts';
-import { busProtocol, type HubMessagesConfig } from '../../config/hub-messages.ts';
+import type { BusEvents } from '../../content/bus/bus-connection.ts';
+import { openBus } from '../../content/bus/open-bus.ts';
 import { readHubMessage } from '../../content/hub-message.ts';
 import type { ServiceControl } from '../control.ts';
 import { rateLimit } from '../http/rate-limit.ts';
 import type { ServiceLog } from '../service-log.ts';
-import type { BusConnection, BusEvents, BusPlace } from './bus-connection.ts';
 import { oneAtATime } from './one-at-a-time.ts';
 
 /** Dropped messages that are logged in a minute. */
@@ -38,14 +38,7 @@ export async function followHubBus(
 ): Promise<HubBus | undefined> {
   const messages = content?.messages;
   if (!messages) return undefined;
-  const { broker, clientId = `atomic-nightly-${name}`, user, statusTopic } = messages;
-  const place: BusPlace = {
-    ...{ broker, clientId, user, topic: messages.topic ?? 'koji' },
-    password: await control.read('koji-bus-password'),
-    ca: await control.read('koji-bus-ca'),
-    cert: await control.read('koji-bus-cert'),
-    key: await control.read('koji-bus-key'),
-  };
+  const { broker, clientId = `atomic-nightly-${name}`, statusTopic } = messages;
   const logged = rateLimit(LOGGED_A_MINUTE, 60_000);
   const pass = oneAtATime(async (tag) => control.heard(tag));
   let [received, dropped, isAway] = [0, 0, false];
@@ -67,40 +60,19 @@ export async function followHubBus(
       isAway = true;
     },
   };
-  const { connection, status } = await connected(place, messages, events, (publish) =>
-    statusTopic === undefined ? undefined : tellStatus(control, (text) => publish(statusTopic, text)),
-  );
+  const bus = await openBus({ messages, clientId, isLasting: true, read: control.read }, events);
+  const { publish } = bus;
+  const status =
+    statusTopic === undefined || publish === undefined
+      ? undefined
+      : tellStatus(control, (text) => publish(statusTopic, text));
   return {
-    counts: () => ({ connected: connection.connected(), received, dropped }),
+    counts: () => ({ connected: bus.connected(), received, dropped }),
     async stop() {
       clearInterval(status);
-      await connection.stop();
+      await bus.stop();
     },
   };
-}
-
-/** Each protocol's library is loaded where it is spoken. */
-async function connected(
-  place: BusPlace,
-  messages: HubMessagesConfig,
-  events: BusEvents,
-  tell: (publish: (topic: string, text: string) => void) => NodeJS.Timeout | undefined,
-): Promise<{ readonly connection: BusConnection; readonly status?: NodeJS.Timeout | undefined }> {
-  switch (busProtocol(messages)) {
-    case 'amqp-0-9-1': {
-      const { followAmqp } = await import('./amqp-bus.ts');
-      return { connection: await followAmqp({ ...place, exchange: messages.exchange ?? 'amq.topic' }, events) };
-    }
-    case 'amqp-1.0': {
-      const { followAmqp1 } = await import('./amqp1-bus.ts');
-      return { connection: followAmqp1(place, events) };
-    }
-    case 'mqtt': {
-      const { followMqtt } = await import('./mqtt-bus.ts');
-      const connection = followMqtt(place, events);
-      return { connection, status: tell(connection.publish) };
-    }
-  }
 }
 
 /**

@@ -1,7 +1,9 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
+import { tryBus } from '../../../src/content/bus/open-bus.ts';
 import { busListener } from '../../support/bus-listener.ts';
+import { startMosquitto } from '../../support/mosquitto.ts';
 import { issueCertificate, makePrivateCa } from '../../support/proxy-world.ts';
 import { HUB, makeQueue, publishTo, startRabbitMq } from '../../support/rabbitmq.ts';
 import { temporaryFolder } from '../../support/tmp.ts';
@@ -102,3 +104,36 @@ it.each(['topic: a.b', 'topic: /topic/a.b, protocol: amqp-1.0'])(
     await until(() => expect(known.log).toEqual([`content: connected to ${rabbit.url}`]));
   },
 );
+
+it('doctor tries a bus beside whoever follows it, takes no message and leaves nothing', async () => {
+  const dir = temporaryFolder();
+  const [rabbit, mosquitto] = [await startRabbitMq(dir), await startMosquitto(dir, { password: HUB.password })];
+  await makeQueue(rabbit, 'nightly', 'org.centos.*.buildsys.*');
+  const passwordFile = join(dir, 'password');
+  await writeFile(passwordFile, HUB.password, { mode: 0o600 });
+  const signal = AbortSignal.timeout(110_000);
+  const amqp = { broker: rabbit.url, user: HUB.user, passwordFile };
+  const others = [
+    { ...amqp, topic: 'org.centos.#' },
+    { ...amqp, topic: '/queue/nightly', protocol: 'amqp-1.0' as const },
+    { broker: mosquitto.url, user: 'nightly', passwordFile },
+  ];
+  const { follow, heard } = busListener(
+    dir,
+    `{broker: '${rabbit.url}', user: ${HUB.user}, client-id: nightly, protocol: amqp-1.0, topic: /queue/nightly}`,
+    PASSWORD,
+  );
+  const bus = await follow();
+  await until(() => expect(bus.counts().connected).toBe(true));
+  for (const one of others) await tryBus(one, signal);
+  await publishTo(rabbit, TOPIC, [PROTON]);
+  await until(() => expect(heard).toEqual([TAG]));
+  await writeFile(passwordFile, 'wrong', { mode: 0o600 });
+  for (const one of others) {
+    const hint = expect.stringContaining('content.messages');
+    await expect(tryBus(one, signal), one.broker).rejects.toMatchObject({ code: 'koji', hint });
+  }
+  await expect(tryBus({ broker: 'amqp://127.0.0.1:1', topic: 'x' }, signal)).rejects.toThrow(
+    /cannot be followed: .*ECONNREFUSED/,
+  );
+});

@@ -18,7 +18,7 @@ const LINK_ENDS = ['receiver_error', 'receiver_close'] as const;
  * broker that can keeps what comes meanwhile.
  */
 export function followAmqp1(place: BusPlace, events: BusEvents): BusConnection {
-  const { broker, topic, clientId, user, password, ca, cert, key } = place;
+  const { broker, topic, clientId, isLasting, user, password, ca, cert, key } = place;
   const { protocol, hostname, port } = new URL(broker);
   const isTls = protocol === 'amqps:';
   const host = hostname.replace(/^\[(.*)\]$/, '$1');
@@ -67,8 +67,9 @@ export function followAmqp1(place: BusPlace, events: BusEvents): BusConnection {
     connection.on('protocol_error', (error: Error) => end(error.message));
     connection.on('error', (error: Error) => end(error.message));
     const receiver = connection.open_receiver({
-      ...{ name: clientId, credit_window: UNACKNOWLEDGED, max_message_size: MAX_MESSAGE_BYTES },
-      source: { address: topic, durable: 2, expiry_policy: 'never' },
+      ...{ name: clientId, credit_window: isLasting ? UNACKNOWLEDGED : 0, max_message_size: MAX_MESSAGE_BYTES },
+      // Durable in any case, as the queue is that RabbitMQ compares with it.
+      source: { address: topic, durable: 2, expiry_policy: isLasting ? 'never' : 'link-detach' },
     });
     for (const event of LINK_ENDS) receiver.on(event, (context: EventContext) => end(endOf(context)));
     receiver.on('receiver_open' as ReceiverEvents, () => {

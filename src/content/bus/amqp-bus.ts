@@ -14,7 +14,18 @@ const MAX_FRAME_BYTES = 1 << 20;
  * keeps what comes while this program is away.
  */
 export async function followAmqp(
-  { broker, topic, clientId, user, password, ca, cert, key, exchange }: BusPlace & { readonly exchange: string },
+  {
+    broker,
+    topic,
+    clientId,
+    isLasting,
+    user,
+    password,
+    ca,
+    cert,
+    key,
+    exchange,
+  }: BusPlace & { readonly exchange: string },
   events: BusEvents,
 ): Promise<BusConnection> {
   const { protocol, hostname, port, pathname } = new URL(broker);
@@ -35,7 +46,8 @@ export async function followAmqp(
       initialDelay: RECONNECT_MS.first,
       maxDelay: RECONNECT_MS.most,
       waitForConnect: false,
-      setup: (model: ChannelModel) => consume(model, { exchange, topic, queue: clientId }, events),
+      setup: (model: ChannelModel) =>
+        consume(model, { exchange, topic, queue: isLasting ? clientId : undefined }, events),
     },
   });
   connection.on('connect', () => {
@@ -52,7 +64,11 @@ export async function followAmqp(
 
 async function consume(
   model: ChannelModel,
-  { exchange, topic, queue }: { readonly exchange: string; readonly topic: string; readonly queue: string },
+  {
+    exchange,
+    topic,
+    queue: name,
+  }: { readonly exchange: string; readonly topic: string; readonly queue: string | undefined },
   events: BusEvents,
 ): Promise<void> {
   const channel = await model.createChannel();
@@ -61,7 +77,8 @@ async function consume(
   const renew = (): void => void model.close().catch(() => undefined);
   channel.on('close', renew);
   await channel.prefetch(UNACKNOWLEDGED);
-  await channel.assertQueue(queue, { durable: true });
+  const kept = name === undefined ? { exclusive: true, autoDelete: true } : { durable: true };
+  const { queue } = await channel.assertQueue(name ?? '', kept);
   await channel.bindQueue(queue, exchange, topic);
   await channel.consume(queue, (message) => {
     // Without a message the broker has taken the queue away: it is made again with the next connection.

@@ -13,11 +13,11 @@ export interface MqttBus extends BusConnection {
  * messages of a client).
  */
 export function followMqtt(
-  { broker, topic, clientId, user, password, ca, cert, key }: BusPlace,
+  { broker, topic, clientId, isLasting, user, password, ca, cert, key }: BusPlace,
   events: BusEvents,
 ): MqttBus {
   const options: IClientOptions = {
-    ...{ clientId, clean: false, reconnectPeriod: RECONNECT_MS.first },
+    ...{ clientId, clean: !isLasting, reconnectPeriod: RECONNECT_MS.first },
     ...definedOnly({ username: user, password, ca, cert, key }),
   };
   const client: MqttClient = connect(broker, options);

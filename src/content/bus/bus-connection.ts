@@ -4,6 +4,8 @@ export interface BusPlace {
   readonly topic: string;
   /** Names what the broker keeps for this program while it is away. */
   readonly clientId: string;
+  /** Whether the broker is to keep anything for it; else no message is taken from those who follow it. */
+  readonly isLasting: boolean;
   readonly user?: string | undefined;
   readonly password?: string | undefined;
   /** Certificates in PEM: to trust, of this program, and its key. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Here } from './block.ts';
-import { filePath } from './values.ts';
+import { filePath, isUrl, NO_URL } from './values.ts';
 
 /** URL of an MQTT broker that runs already. */
 export const brokerUrl = z
@@ -8,7 +8,8 @@ export const brokerUrl = z
   .regex(
     /^(mqtts?|wss?):\/\/[^\s/@]+(\/\S*)?$/,
     'must be mqtt://host, mqtts://host or ws(s)://host, without a password',
-  );
+  )
+  .refine(isUrl, NO_URL);
 
 /** Makes the keys that say as whom a broker is used, and whom to trust there. */
 export const brokerLogin = (here: Here) => ({

@@ -2,11 +2,21 @@ import { z } from 'zod';
 import { block, type Here } from './block.ts';
 import type { Breach } from './breach.ts';
 import { brokerLogin } from './broker.ts';
-import { filePath } from './values.ts';
+import { filePath, isUrl, NO_URL } from './values.ts';
 
 /** What the buses speak that koji's plugins send to: CBS's own plugin, fedora-messaging, protonmsg. */
 const PROTOCOLS = ['mqtt', 'amqp-0-9-1', 'amqp-1.0'] as const;
 export type BusProtocol = (typeof PROTOCOLS)[number];
+
+/** Whether the virtual host can be told. */
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** Makes the schema of `content.messages`: the bus that koji's hub sends to. */
 export const hubMessagesSchema = (here: Here) =>
@@ -17,6 +27,8 @@ export const hubMessagesSchema = (here: Here) =>
         /^(mqtts?|wss?|amqps?):\/\/[^\s/@]+(\/\S*)?$/,
         'must be mqtt(s)://host, ws(s)://host or amqp(s)://host, without a password',
       )
+      .refine(isUrl, NO_URL)
+      .refine(isDecodable, { error: 'has a "%" without two hexadecimal digits' })
       .describe('The broker; of AMQP 0-9-1 with the virtual host, as in "amqps://host/%2Fpubsub".'),
     protocol: z
       .enum(PROTOCOLS)

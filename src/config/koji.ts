@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { hasPassword, trimSlashes } from '../base/url-text.ts';
 import { block, type Here } from './block.ts';
-import { filePath, httpUrl } from './values.ts';
+import { filePath, httpUrl, isUrl, NO_URL } from './values.ts';
 
 /** Makes the schema of the `koji` block. */
 export const kojiSchema = (here: Here) =>
@@ -10,6 +10,7 @@ export const kojiSchema = (here: Here) =>
     topurl: z
       .string()
       .regex(/^(https?:\/\/[^\s/]+|file:\/\/\/)/, 'must be an http://, https:// or file:/// URL')
+      .refine(isUrl, NO_URL)
       .refine((text) => !hasPassword(text), { error: 'must not hold a password' })
       .transform(trimSlashes)
       .describe(

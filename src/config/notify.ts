@@ -6,7 +6,7 @@ import type { KeyPath } from '../base/yaml/yaml-places.ts';
 import { block, type Filled, type Here } from './block.ts';
 import type { Breach } from './breach.ts';
 import { address, smtpSchema } from './mail-server.ts';
-import { filePath } from './values.ts';
+import { filePath, isUrl, NO_URL } from './values.ts';
 
 /** What sinks can be told: docs/notify.md says when each of them happens. */
 export const BUILD_EVENT_TYPES = [
@@ -65,7 +65,8 @@ const anySink = {
 
 const webUrl = z
   .string()
-  .regex(/^https?:\/\/[^\s/@]+(\/\S*)?$/, 'must be an http:// or https:// URL without a password');
+  .regex(/^https?:\/\/[^\s/@]+(\/\S*)?$/, 'must be an http:// or https:// URL without a password')
+  .refine(isUrl, NO_URL);
 
 const template = (here: Here) =>
   filePath(here).optional().describe('A Handlebars file of your own instead of the built-in one.');

@@ -23,10 +23,16 @@ export const word = z
   .string()
   .regex(/^[A-Za-z0-9][\w.-]*$/, 'must start with a letter or digit and hold only letters, digits, ".", "_" and "-"');
 
+/** Whether an address with a scheme can be taken apart; of others it is said that they lack one. */
+export const isUrl = (text: string): boolean => !/^[a-z]+:\/\//.test(text) || URL.canParse(text);
+/** What is said of one that cannot. */
+export const NO_URL = { error: 'is no URL: look at its host and port' };
+
 /** A URL that clients read, without a trailing slash. */
 export const httpUrl = z
   .string()
   .regex(/^https?:\/\/[^\s/]+/, 'must be an http:// or https:// URL that clients can reach')
+  .refine(isUrl, NO_URL)
   .refine((text) => !hasPassword(text), { error: 'must not hold a password' })
   // It stands in files of remotes, in commands that people copy and on pages; paths are put behind it.
   .refine((text) => /^[\w.~:/@+,=%[\]-]*$/.test(text), {
@@ -39,6 +45,7 @@ export const httpUrl = z
 export const repoUrl = z
   .string()
   .regex(/^(https?:\/\/[^\s/]+|file:\/\/\/)/, 'must be an http://, https:// or file:/// URL')
+  .refine(isUrl, NO_URL)
   .refine((text) => !hasPassword(text), { error: 'must not hold a password' })
   .transform(trimSlashes);
 

@@ -160,6 +160,12 @@ describe('the bus', () => {
       'messages.protocol: is "amqp-1.0", and the address of the broker is of another: mqtt://h.',
     ]);
     expect(faults("{broker: 'amqp://user:secret@h', topic: q}").join()).toContain('without a password');
+    for (const broker of ['amqp://h:99999', 'mqtt://[::', 'wss://a:b/c'])
+      expect(faults(`{broker: '${broker}', topic: q}`).join(), broker).toContain(
+        'is no URL: look at its host and port',
+      );
+    for (const broker of ['amqp://h/%zz', 'amqps://h/%'])
+      expect(faults(`{broker: '${broker}', topic: q}`).join(), broker).toContain('has a "%" without two');
     expect(faults("{broker: 'stomp://h', topic: q}").join()).toContain('amqp(s)://host');
   });
 });

@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type OpenBuilders, type Rebuilt, rebuild } from '../../src/pipelines/rebuild.ts';
+import { markRebuilt, type OpenBuilders, type Rebuilt, rebuild } from '../../src/pipelines/rebuild.ts';
 import { lie, tamperedBy } from '../support/liar.ts';
 import { startMachine, type TestMachine } from '../support/machines.ts';
 import { openTestBuilders } from '../support/rebuild-project.ts';
@@ -51,8 +51,13 @@ const cli = (...args: readonly string[]): Promise<CliResult> => runCli(dir, args
 const tomorrow = (...args: readonly string[]): Promise<CliResult> =>
   runCli(dir, args, { NODE_OPTIONS: `--import=${CLOCK}`, CLOCK_DAYS: '1' });
 
-const build = (about: { readonly sources?: readonly string[]; readonly on?: string; readonly due?: number }) =>
-  rebuild(open, { sources: [], repoFiles: open.builders.repositories, scratch: false, ...about }, task);
+/** What the command does: a job is over once somebody was told of its result. */
+async function build(about: { readonly sources?: readonly string[]; readonly on?: string; readonly due?: number }) {
+  const request = { sources: [], repoFiles: open.builders.repositories, scratch: false, ...about };
+  const results = await rebuild(open, request, task);
+  await markRebuilt(open, results);
+  return results;
+}
 
 function done(one: Rebuilt | undefined) {
   if (one && 'result' in one) return { ...one.result, ...one.accepted };

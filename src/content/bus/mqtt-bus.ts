@@ -25,7 +25,11 @@ export function followMqtt(
   client.on('message', (_topic, payload) => events.message(payload));
   client.on('connect', () => {
     client.subscribe(topic, { qos: 2 }, (error) => {
-      if (error) return events.down(error.message);
+      if (error) {
+        why = error.message;
+        // Without what it is there for it is of no use, and is made again.
+        return void client.stream.destroy();
+      }
       client.options.reconnectPeriod = RECONNECT_MS.first;
       events.up();
     });

@@ -24,7 +24,9 @@ export interface UrlOptions {
 const HOST = String.raw`(?:[^\s@:/-][^\s@:/]*@)?(?:[^\s@:/[-][^\s@:/]*|\[[0-9A-Fa-f:.]+\])`;
 const SCP = new RegExp(`^(${HOST}):(/(?:[^/\\s]\\S*)?)$`);
 const SSH = new RegExp(`^ssh://(${HOST})(?::(\\d{1,5}))?(/\\S*)?$`);
-const RSYNC = /^rsync:\/\/[^\s/]+\/[^\s/]+(\/\S*)?$/;
+const RSYNC = new RegExp(`^rsync://${HOST}(?::(\\d{1,5}))?/[^\\s/]+(/\\S*)?$`);
+/** The largest there is. */
+const MAX_PORT = 65_535;
 const S3 = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/([\w.-]+(?:\/[\w.-]+)*))?\/?$/;
 
 /** Whether a text is an address or a path, and not the name of a target of the configuration. */
@@ -38,7 +40,7 @@ export function sshPlace(text: string, ssh: SshConfig): SshPlace | undefined {
   if (account !== undefined && path !== undefined) return { account, path, ssh };
   if (!text.startsWith('ssh://')) return undefined;
   const [, host, port, folder = '/'] = SSH.exec(text) ?? [];
-  if (host === undefined || hasPassword(text)) throw notAnAddress(text);
+  if (host === undefined || hasPassword(text) || !isPort(port)) throw notAnAddress(text);
   return { account: host, path: folder, ssh: { ...ssh, ...(port === undefined ? {} : { port: Number(port) }) } };
 }
 
@@ -51,7 +53,8 @@ export function targetOfUrl(text: string, { url, ssh, region, endpoint }: UrlOpt
   const name = text;
   const far = sshPlace(text, ssh);
   if (far) return { type: 'ssh', name, url, destination: `${far.account}:${holderOf(far.path)}`, ssh: far.ssh };
-  if (RSYNC.test(text) && !hasPassword(text)) {
+  const rsync = RSYNC.exec(text);
+  if (rsync && isPort(rsync[1]) && !hasPassword(text)) {
     return { type: 'rsync', name, url, destination: holderOf(text), ssh: {} };
   }
   const [isS3, bucket = '', prefix = ''] = S3.exec(text) ?? [];
@@ -74,6 +77,8 @@ export function targetOfUrl(text: string, { url, ssh, region, endpoint }: UrlOpt
   }
   throw notAnAddress(text);
 }
+
+const isPort = (text: string | undefined): boolean => text === undefined || (text !== '0' && Number(text) <= MAX_PORT);
 
 /** The folder that holds `repo/`, if the repository itself was named. */
 function holderOf(path: string): string {

@@ -183,6 +183,14 @@ describe('push', () => {
     expect(await said(TEST_REF, 'mirror')).toContain('A folder is written ./mirror');
     expect(await said(TEST_REF, 'ftp://host/path')).toContain('not the address of a far side');
     expect(await said(TEST_REF, 'ssh://-oProxyCommand=touch@host/x')).toContain('not the address of a far side');
+    for (const url of [
+      'ssh://host:99999/x',
+      'ssh://host:0/x',
+      'rsync://host:99999/m/x',
+      'rsync://[::x/m',
+      'rsync://-e/m',
+    ])
+      expect(await said(TEST_REF, url), url).toContain('not the address of a far side');
     expect(await said(TEST_REF, 's3://user:secret@bucket/x')).not.toContain('resume');
     expect(await said(TEST_REF, far, '--repo', dir)).toContain('is not an OSTree repository');
     expect(await said(TEST_REF, far, '--tag', 'a tag')).toContain('cannot be the name of a ref');
